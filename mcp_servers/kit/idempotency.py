@@ -1,4 +1,4 @@
-"""The same call twice has one effect: a key from the request's `_meta` is stored with its result, in the same transaction.
+"""The same call twice has one effect: a key from the request is stored with its result, in the same transaction.
 
 A key belongs to one caller and one tool and is kept for seven days. The same key with other arguments is a conflict.
 """

@@ -48,9 +48,7 @@ class Migrations:
 
     def _upgrade(self, connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
-            connection.execute(
-                text("select pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(self.service.encode())}
-            )
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(self.service.encode())})
         command.upgrade(self._config(connection), "head")
 
     def _context(self, connection: Connection) -> MigrationContext:
