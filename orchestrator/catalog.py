@@ -84,10 +84,12 @@ class ToolCatalog:
             self._went_missing.clear()
             await self.refresh()
             self.first_refresh.set()
-            complete = all(server.up for server in self.servers.values())
+            if any(not server.up for server in self.servers.values()):
+                await asyncio.sleep(MISSING_SECONDS)
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FRESH_SECONDS if complete else MISSING_SECONDS):
-                    await (self._went_missing.wait() if complete else asyncio.Event().wait())
+                async with asyncio.timeout(FRESH_SECONDS):
+                    await self._went_missing.wait()
 
     async def refresh(self) -> None:
         """Ask every server at once for its tools."""
