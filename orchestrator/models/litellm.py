@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage, convert_to_openai_messages
+from openai import OpenAIError
 from pydantic import JsonValue
 
 from orchestrator.embedded.model import Call, EmbeddedModel, Message, Say, Situation
@@ -21,9 +22,9 @@ from orchestrator.protocol import ToolView
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
-import litellm  # noqa: E402 - reads the setting above while it is imported
-from litellm.llms.custom_llm import CustomLLM  # noqa: E402
-from litellm.types.utils import GenericStreamingChunk  # noqa: E402
+import litellm
+from litellm.llms.custom_llm import CustomLLM
+from litellm.types.utils import GenericStreamingChunk
 
 EMBEDDED = "embedded"
 EMBEDDED_MODEL = f"{EMBEDDED}/local"
@@ -89,10 +90,8 @@ class LiteLLM:
             async for chunk in response:
                 if words := gathered.add(chunk):
                     yield words
-        except litellm.exceptions.APIError as error:
+        except OpenAIError as error:
             raise ModelFailed("Sorry, the language model cannot be reached right now.") from error
-        except litellm.exceptions.OpenAIError as error:
-            raise ModelFailed("Sorry, the language model did not answer.") from error
         finally:
             _prompt.reset(token)
         yield gathered.reply()
