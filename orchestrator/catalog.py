@@ -19,6 +19,7 @@ from pydantic import ValidationError as PydanticValidationError
 
 from mcp_servers.kit.effects import EFFECT_META_KEY, Effect
 from mcp_servers.kit.idempotency import META_KEY as IDEMPOTENCY_META_KEY
+from orchestrator.identity.people import Person
 from orchestrator.links import CallRefused, CallTimedOut, Link, LinkCall, ServerUnavailable
 from orchestrator.protocol import CatalogView, Hints, ServerHealth, ToolView
 
@@ -49,7 +50,7 @@ class Server:
     """A tool server as the catalogue sees it; `effects` are the kinds that settings trust it with."""
 
     link: Link
-    mint: Callable[..., str]
+    mint: Callable[[Person, str], str]
     effects: frozenset[str] = frozenset()
     views: dict[str, ToolView] = field(default_factory=dict)
     up: bool = False
@@ -151,7 +152,7 @@ class ToolCatalog:
         return CatalogView(tools=self.tools(), servers={name: _health(s) for name, s in self.servers.items()})
 
     async def call(
-        self, name: str, arguments: dict[str, Any], caller: object, idempotency_key: str | None = None
+        self, name: str, arguments: dict[str, Any], caller: Person, idempotency_key: str | None = None
     ) -> ToolOutcome:
         """Call a tool as that person, with a token made for this call and that server. Raises UnknownTool."""
         server = self._owners.get(name)
@@ -184,6 +185,17 @@ class ToolCatalog:
             if not call.meta:
                 raise
         return await server.link.call(name, arguments, call)
+
+    async def read(self, uri: str, caller: Person) -> list[dict[str, Any]]:
+        """Read a resource of the server that its scheme names. Raises LookupError where there is none."""
+        server = self.servers.get(uri.partition("://")[0])
+        if server is None:
+            raise LookupError(uri)
+        try:
+            contents = await server.link.read(uri, LinkCall(server.mint(caller, server.link.url)))
+        except (ServerUnavailable, CallRefused, CallTimedOut) as error:
+            raise LookupError(uri) from error
+        return [content.model_dump(mode="json", exclude_none=True) for content in contents]
 
     def _miss(self, server: Server) -> None:
         server.up, server.detail = False, f"{server.link.title} cannot be reached"

@@ -8,7 +8,8 @@ A request that fails becomes a JSON-RPC error for that one call; the connection 
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +24,19 @@ from langchain_core.tools import BaseTool
 from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import ClientSession, McpError
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
+from mcp.types import (
+    CONNECTION_CLOSED,
+    BlobResourceContents,
+    CallToolResult,
+    ClientRequest,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequest,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    TextResourceContents,
+    Tool,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +44,7 @@ HANDLE_KEY = "convonet/call"
 UNREACHABLE = -32050
 REFUSED = -32051
 TIMED_OUT = 408
+SESSION_ENDED = 32600
 CONNECT_TIMEOUT_SECONDS = 5.0
 FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 2.0
@@ -207,19 +221,38 @@ class Link:
         """Send one call with the current caller's token, as the adapters ask for it."""
         call = _current.get()
         session = await self._live()
-        transport = self._transport
-        if transport is None:
-            raise ServerUnavailable(f"{self.name} is not connected.")
-        handle = str(next(self._handles))
-        transport.tokens[handle] = call.token
         timeout = timedelta(seconds=call.timeout_seconds or self._timeout)
-        try:
-            call.result = await session.call_tool(name, arguments, timeout, meta={**call.meta, HANDLE_KEY: handle})
-        except McpError as error:
-            raise self._translated(error) from error
-        finally:
-            transport.tokens.pop(handle, None)
+        with self._identified(call) as meta:
+            try:
+                call.result = await session.call_tool(name, arguments, timeout, meta=meta)
+            except McpError as error:
+                raise self._translated(error) from error
         return call.result
+
+    async def read(self, uri: str, call: LinkCall) -> list[TextResourceContents | BlobResourceContents]:
+        """Read a resource as one caller. Raises ServerUnavailable, CallRefused or CallTimedOut."""
+        session = await self._live()
+        with self._identified(call) as meta:
+            params = ReadResourceRequestParams.model_validate({"uri": uri, "_meta": meta})
+            request = ClientRequest(ReadResourceRequest(params=params))
+            try:
+                result = await session.send_request(request, ReadResourceResult)
+            except McpError as error:
+                raise self._translated(error) from error
+        return result.contents
+
+    @contextmanager
+    def _identified(self, call: LinkCall) -> Iterator[dict[str, str]]:
+        """The `_meta` under which the transport finds this call's token while the block runs."""
+        if self._transport is None:
+            raise ServerUnavailable(f"{self.name} is not connected.")
+        tokens = self._transport.tokens
+        handle = str(next(self._handles))
+        tokens[handle] = call.token
+        try:
+            yield {**call.meta, HANDLE_KEY: handle}
+        finally:
+            tokens.pop(handle, None)
 
     async def _live(self) -> ClientSession:
         try:
@@ -234,8 +267,8 @@ class Link:
     def _translated(self, error: McpError) -> Exception:
         if error.error.code == TIMED_OUT:
             return CallTimedOut(f"{self.name} did not answer in time.")
-        if error.error.code == REFUSED:
-            return CallRefused(f"{self.name}: {error.error.message}")
-        if error.error.code != UNREACHABLE:
+        if error.error.code in {CONNECTION_CLOSED, SESSION_ENDED}:
             self._broken.set()
+        elif error.error.code != UNREACHABLE:
+            return CallRefused(f"{self.name}: {error.error.message}")
         return ServerUnavailable(f"{self.name}: {error.error.message}")
