@@ -5,6 +5,7 @@ It knows no domain. What a turn needs besides the thread's messages comes with t
 
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, TypedDict
@@ -17,8 +18,8 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
 from orchestrator.catalog import ToolCatalog
-from orchestrator.models.chat import ModelReply, Prompt, ToolRequest
-from orchestrator.models.litellm import LiteLLM
+from orchestrator.models.chat import ModelFailed, ModelReply, Prompt, ToolRequest
+from orchestrator.models.loading import Models
 from orchestrator.prompt import compose
 from orchestrator.protocol import Text, ToolView, TurnEvent
 from orchestrator.toolwork import ToolWork
@@ -59,7 +60,7 @@ class TurnContext:
 Graph = CompiledStateGraph[TurnState, TurnContext, TurnState, TurnState]
 
 
-def build_graph(models: LiteLLM, catalog: ToolCatalog, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
+def build_graph(models: Models, catalog: ToolCatalog, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
     """Compile the graph: `model` and `tools`, with a durable thread behind them."""
 
     async def ask_model(state: TurnState, runtime: Runtime[TurnContext]) -> dict[str, list[AnyMessage]]:
@@ -68,11 +69,13 @@ def build_graph(models: LiteLLM, catalog: ToolCatalog, checkpointer: BaseCheckpo
             context.say(TOO_MANY_ROUNDS)
             return {"messages": [_reply(context, TOO_MANY_ROUNDS, [])]}
         prompt = _prompt(context, state["messages"], catalog)
-        async for part in models.stream(context.model, prompt):
-            if isinstance(part, ModelReply):
-                return {"messages": [_reply(context, part.text, part.calls)]}
-            context.say(part)
-        return {"messages": []}
+        loaded = await models.get()
+        async with aclosing(loaded.stream(context.model, prompt)) as parts:
+            async for part in parts:
+                if isinstance(part, ModelReply):
+                    return {"messages": [_reply(context, part.text, part.calls)]}
+                context.say(part)
+        raise ModelFailed("Sorry, the language model broke off in the middle.")
 
     async def use_tools(state: TurnState, runtime: Runtime[TurnContext]) -> dict[str, list[AnyMessage]]:
         context = runtime.context

@@ -44,3 +44,13 @@ class OrchestratorSettings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy URL: the setting, or a SQLite file in the home."""
         return self.database_url or f"sqlite+aiosqlite:///{(self.home / 'orchestrator.db').absolute()}"
+
+    def added_servers(self) -> dict[str, str]:
+        """Name -> URL of the servers in `ORCHESTRATOR_SERVERS`. Raises ValueError for a part without a name or URL."""
+        servers: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in self.servers.split(","))):
+            name, separator, url = part.partition("=")
+            if not separator or not name.isidentifier() or not url.startswith(("http://", "https://")):
+                raise ValueError(f"ORCHESTRATOR_SERVERS: {part!r} is not of the form name=https://host/path.")
+            servers[name] = url
+        return servers

@@ -1,24 +1,25 @@
 """Runs one turn: from what was said to a stream of typed events, whatever happens on the way."""
 
 import asyncio
-import contextlib
 import logging
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import anyio
 from langchain_core.messages import AIMessage, AnyMessage
 
 from orchestrator.approvals import Approval, Approvals, reading_of
-from orchestrator.catalog import ToolCatalog
+from orchestrator.catalog import ToolCatalog, ToolOutcome
 from orchestrator.errors import PlatformError
 from orchestrator.graph import Graph, TurnContext
 from orchestrator.identity.people import Person
-from orchestrator.models.chat import ModelFailed
+from orchestrator.models.chat import ModelFailed, ToolRequest
 from orchestrator.protocol import (
     MAX_PROMPT_CHARACTERS,
     Text,
@@ -29,7 +30,7 @@ from orchestrator.protocol import (
     TurnStarted,
 )
 from orchestrator.threads import Threads, human
-from orchestrator.toolwork import ToolWork
+from orchestrator.toolwork import ToolWork, tool_answer
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class TurnRunner:
             self._tasks = tasks
             await asyncio.Event().wait()
 
-    async def run(self, request: TurnRequest, caller: Person) -> AsyncIterator[TurnEvent]:
+    async def run(self, request: TurnRequest, caller: Person) -> AsyncGenerator[TurnEvent, None]:
         """The turn's events; closing the iterator interrupts it. Raises PlatformError for a request that cannot run."""
         prompt, thread_id = _checked(request)
         key = self.threads.key(caller.id, thread_id)
@@ -94,8 +95,9 @@ class TurnRunner:
                 await self.threads.forget(key)
             task = self._owner().create_task(self._work(turn, caller))
             try:
-                async for event in self._events(turn, task):
-                    yield event
+                async with aclosing(self._events(turn, task)) as events:
+                    async for event in events:
+                        yield event
             finally:
                 await self._end(turn, task)
 
@@ -128,7 +130,7 @@ class TurnRunner:
             raise PlatformError("starting", "The platform is still starting. Please try again in a moment.", 503)
         return self._tasks
 
-    async def _events(self, turn: _Turn, task: asyncio.Task[None]) -> AsyncIterator[TurnEvent]:
+    async def _events(self, turn: _Turn, task: asyncio.Task[None]) -> AsyncGenerator[TurnEvent, None]:
         """What the work emits; a word when nothing has come for long, and an end when it takes too long."""
         deadline = turn.started + self._limits.whole
         quiet_until = turn.started + self._limits.first_word
@@ -192,16 +194,32 @@ class TurnRunner:
         return reading, await self._approvals.decide(waiting[0].id, caller.id, reading == "yes")
 
     async def _end(self, turn: _Turn, task: asyncio.Task[None]) -> None:
-        """Stop what still runs, and store what an interrupted turn had said."""
+        """Stop what still runs, and store what an interrupted turn had said; a cancelled caller does not hurry this."""
         interrupted = not task.done()
         task.cancel()
-        await asyncio.wait({task})
-        if interrupted:
-            spoken = "".join(turn.context.spoken).strip()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(
-                    self._owner().create_task(self.threads.keep_interrupted(turn.key, turn.id, turn.prompt, spoken))
-                )
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({task})
+            if interrupted:
+                spoken = "".join(turn.context.spoken).strip()
+                await self.threads.keep_interrupted(turn.key, turn.id, turn.prompt, spoken)
+
+    async def record_decision(self, approval: Approval, outcome: ToolOutcome | None) -> None:
+        """Tell the thread what became of a question that was answered outside of a turn; None for a no."""
+        if not approval.thread_id:
+            return
+        turn_id, key = uuid4().hex, self.threads.key(approval.person_id, approval.thread_id)
+        async with self.threads.lock(key):
+            await self.threads.repair(key)
+            if outcome is None:
+                said = [human("No.", turn_id), AIMessage(content=LEFT_ALONE, additional_kwargs={"turn_id": turn_id})]
+                await self.threads.append(key, *said)
+                return
+            request = ToolRequest(f"approved_{approval.id}", approval.tool, approval.arguments)
+            call = {"name": request.tool, "args": request.arguments, "id": request.call_id, "type": "tool_call"}
+            asked = AIMessage(content="", tool_calls=[call], additional_kwargs={"turn_id": turn_id})
+            answer = tool_answer(request, outcome.text, outcome.data, outcome.failed)
+            reply = AIMessage(content=outcome.text, additional_kwargs={"turn_id": turn_id})
+            await self.threads.append(key, human("Yes.", turn_id), asked, answer, reply)
 
     def _failed(self, turn: _Turn, code: str, message: str) -> TurnFailed:
         return TurnFailed(turn_id=turn.id, code=code, message=message)

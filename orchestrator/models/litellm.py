@@ -7,7 +7,7 @@ loses examples, hints and structured results, so the typed prompt reaches the em
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextvars import ContextVar
 from typing import Any
 from uuid import uuid4
@@ -74,7 +74,7 @@ class LiteLLM:
         litellm.suppress_debug_info = True
         litellm.telemetry = False
 
-    async def stream(self, model: str, prompt: Prompt) -> AsyncIterator[str | ModelReply]:
+    async def stream(self, model: str, prompt: Prompt) -> AsyncGenerator[str | ModelReply, None]:
         """Words as they come, then the whole reply. Raises ModelFailed with a sentence for the caller."""
         name = EMBEDDED_MODEL if model == EMBEDDED else model
         token = _prompt.set(prompt)
