@@ -1,4 +1,4 @@
-"""Opens speech engines by name, once, and lends them to every session.
+"""Opens speech engines by name, once, and lends them to every session; an engine is warm when it is open.
 
 A name is `provider` or `provider:option`: `embedded`, `embedded:af_heart`, `deepgram:nova-3`. A provider is one builder
 function: those of this package are listed here, a stranger's is an entry point of the same shape.
@@ -7,6 +7,7 @@ function: those of this package are listed here, a stranger's is an entry point 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Generic, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from voice_client.speech.protocols import EndOfTurn, SpeechFailed, SpeechToText,
 
 SPEECH_TO_TEXT_GROUP = "convonet.speech_to_text"
 TEXT_TO_SPEECH_GROUP = "convonet.text_to_speech"
+LISTENING_GROUP = "convonet.listening"
 
 
 class Closable(Protocol):
@@ -22,6 +24,15 @@ class Closable(Protocol):
 
 
 Engine = TypeVar("Engine", bound=Closable)
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who speaks now and who has finished: a new activity for each stream, one judge for all."""
+
+    activity: Callable[[], VoiceActivity]
+    end_of_turn: EndOfTurn
+    close: Callable[[], None]
 
 
 class OpenedSpeechToText(SpeechToText, Closable, Protocol):
@@ -48,8 +59,18 @@ def _kokoro(settings: VoiceSettings, option: str) -> OpenedTextToSpeech:
     return open_kokoro(settings.models, voice=option or "af_heart", threads=settings.speech_threads)
 
 
+def _ears(settings: VoiceSettings, option: str) -> Ears:
+    from voice_client.speech.silero import SileroActivity, open_silero  # noqa: PLC0415 (an optional engine loads late)
+    from voice_client.speech.smart_turn import open_smart_turn  # noqa: PLC0415 (an optional engine loads late)
+
+    network = open_silero(settings.models)
+    judge = open_smart_turn(settings.models)
+    return Ears(activity=lambda: SileroActivity(network), end_of_turn=judge, close=judge.close)
+
+
 SPEECH_TO_TEXT: Mapping[str, BuildSpeechToText] = {"embedded": _whisper}
 TEXT_TO_SPEECH: Mapping[str, BuildTextToSpeech] = {"embedded": _kokoro}
+LISTENING: Mapping[str, Callable[[VoiceSettings, str], Ears]] = {"embedded": _ears}
 
 
 class _Shelf(Generic[Engine]):
@@ -107,6 +128,7 @@ class SpeechEngines:
         self._settings = settings
         self._recognisers = _Shelf("speech-to-text", settings, SPEECH_TO_TEXT_GROUP, speech_to_text)
         self._voices = _Shelf("text-to-speech", settings, TEXT_TO_SPEECH_GROUP, text_to_speech)
+        self._ears = _Shelf("listening", settings, LISTENING_GROUP, LISTENING)
 
     @property
     def providers(self) -> dict[str, list[str]]:
@@ -123,19 +145,20 @@ class SpeechEngines:
 
     async def voice_activity(self) -> VoiceActivity:
         """A detector of one's own for one stream; raises `SpeechFailed`."""
-        raise NotImplementedError
+        return (await self._ears.open("embedded")).activity()
 
     async def end_of_turn(self) -> EndOfTurn:
         """The judge of finished turns, shared; raises `SpeechFailed`."""
-        raise NotImplementedError
+        return (await self._ears.open("embedded")).end_of_turn
 
     async def warm(self) -> None:
-        """Build the default engines and run each once, so that the first caller does not wait; raises `SpeechFailed`."""
+        """Build the default engines, so that the first caller does not wait; raises `SpeechFailed`."""
         await asyncio.gather(self.speech_to_text(), self.text_to_speech(), self.voice_activity(), self.end_of_turn())
 
     def close(self) -> None:
         self._recognisers.close()
         self._voices.close()
+        self._ears.close()
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -18,10 +19,25 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._asked = 0
+        self._counting = Lock()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs and nothing waits."""
+        return self._asked == 0
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of `work`, done on this engine's own thread."""
-        return await asyncio.wrap_future(self._pool.submit(work, *args, **kwargs))
+        with self._counting:
+            self._asked += 1
+        future = self._pool.submit(work, *args, **kwargs)
+        future.add_done_callback(self._done)
+        return await asyncio.wrap_future(future)
+
+    def _done(self, _: Future[R]) -> None:
+        with self._counting:
+            self._asked -= 1
 
     def close(self) -> None:
         """Drop what waits, let the running call finish and end the thread."""
